@@ -65,8 +65,8 @@ class Scored:
         total = terms.sum(axis=1, keepdims=True)
         draws, left = np.einsum("snf,rn->srf", terms, drawn, optimize=True), total - terms
         with np.errstate(invalid="ignore"):  # where no image that was drawn holds the class
-            quotients = [each[..., 0] / each[..., 1] for each in (total[:, 0], draws, left)]
-        return cls(*quotients, terms[..., 1] / total[..., 1])
+            value, drawn_values, without = (each[..., 0] / each[..., 1] for each in (total[:, 0], draws, left))
+        return cls(value, drawn_values, without, terms[..., 1] / total[..., 1])
 
 
 def held(one: Scored, other: Scored, truth: float, *, sized: bool) -> tuple[float, float]:

@@ -232,8 +232,8 @@ def test_a_category_that_the_folder_lacks_is_named_with_those_it_has(tmp_path: P
         find_results(folder, folder.ids("val"), file)
 
 
-def _without(name: str) -> Callable[[dict[str, Any]], None]:
-    return lambda content: [each.pop(name, None) for each in content["images"]] and None
+def _without(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda content: [each.pop(name, None) for each in content["images"]]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi, roiwrite
 from skimage.draw import disk, ellipse
@@ -19,9 +20,9 @@ TARGET = HERE / "roifile_imagej"
 SIZE = (48, 64)
 
 
-def outline(mask: np.ndarray) -> np.ndarray:
+def outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The longest border of a mask, points of x, y in the pixels' corners and middles of sides."""
-    found = max(find_contours(np.pad(mask, 1).astype(float), 0.5), key=len)
+    found: NDArray[np.float64] = max(find_contours(np.pad(mask, 1).astype(float), 0.5), key=len)  # type: ignore[no-untyped-call]
     return found[:, ::-1] - 0.5
 
 
@@ -48,12 +49,12 @@ def main() -> None:
     TARGET.mkdir()
     names = ("blob", "square", "rectangle", "ring", "oval")
     truth = {name: np.zeros(SIZE, bool) for name in names}
-    truth["blob"][disk((12, 12), 7)] = True
+    truth["blob"][disk((12, 12), 7)] = True  # type: ignore[no-untyped-call]
     truth["square"][4:12, 40:50] = True
     truth["rectangle"][30:40, 5:25] = True
     truth["ring"][20:32, 40:52] = True
     truth["ring"][24:28, 44:48] = False
-    truth["oval"][ellipse(39.5, 49.5, 6, 10)] = True
+    truth["oval"][ellipse(39.5, 49.5, 6, 10)] = True  # type: ignore[no-untyped-call]
     corners = np.array([[40, 4], [50, 4], [50, 12], [40, 12]], np.int32)
     rectangle = box(ROI_TYPE.RECT, 30, 5, 40, 25)
     rectangle.group = 2
@@ -72,7 +73,7 @@ def main() -> None:
     assert not rois[1].options & ROI_OPTIONS.SUB_PIXEL_RESOLUTION
     roiwrite(TARGET / "cells_RoiSet.zip", rois, name=[f"{number:04d}" for number in range(len(rois))])
     Image.fromarray(np.where(sum(truth.values()), 200, 40).astype(np.uint8)).save(TARGET / "cells.png")
-    np.savez_compressed(TARGET / "truth.npz", **truth)
+    np.savez_compressed(TARGET / "truth.npz", **truth)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
