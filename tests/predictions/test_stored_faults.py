@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from stored_cases import CASES, QUIET, Case, coco_objects, contents, store, verified
+from stored_cases import CASES, FORMS, QUIET, Case, coco_objects, contents, store, verified
 
 from places import GOLDEN
 from segbench.commands.export import ExportRequest, export
@@ -47,8 +47,9 @@ class Interrupting(Reporter):
 
 
 @pytest.mark.slow
-def test_interrupted_it_leaves_nothing_that_looks_complete(form: Case, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+@pytest.mark.parametrize("name", FORMS)
+def test_interrupted_it_leaves_nothing_that_looks_complete(name: str, tmp_path: Path) -> None:
+    form, run = CASES[name](tmp_path), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         store(form, run, Interrupting(quiet=True))
     assert [path.name for path in run.iterdir()] == [".lock"]
