@@ -53,7 +53,7 @@ class PairedScores:
     @property
     def unit(self) -> str:
         """What is drawn and swapped, in a word: groups, samples or blocks."""
-        return self.resampled.name
+        return "blocks" if self.blocks is not None else self.resampled.name
 
     @property
     def units(self) -> int:

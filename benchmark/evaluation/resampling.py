@@ -32,12 +32,13 @@ MAX_BLOCKS = 200
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is drawn, left out and swapped of n samples: whole groups, single samples or blocks of neighbours.
+    """What is drawn, left out and swapped of n samples: whole groups or single samples.
 
-    member : (n,) int64, the unit that every sample belongs to, from 0. count : the number of units.
+    name : what they are in a word; blocks of neighbours are groups here. member : (n,) int64, the unit that every
+    sample belongs to, from 0. count : the number of units.
     """
 
-    name: Literal["groups", "samples", "blocks"]
+    name: Literal["groups", "samples"]
     member: Int64
     count: int
 
@@ -53,7 +54,7 @@ class Units:
         Samples that all stand alone are drawn as samples. `whole` : groups are drawn however few there are.
         """
         if (1 if whole else MIN_GROUPS) <= len(set(groups)) < len(groups):
-            return cls._named("groups", groups)
+            return cls._by_name(groups)
         return cls("samples", np.arange(len(groups)), len(groups))
 
     @classmethod
@@ -90,12 +91,12 @@ class Units:
                 f"--blocks {size}: makes {counted(len(set(names)), 'block')} of these samples, and intervals need "
                 f"{MIN_GROUPS} or more; choose shorter ones"
             )
-        return cls._named("blocks", names)
+        return cls._by_name(names)
 
     @classmethod
-    def _named(cls, name: Literal["groups", "blocks"], names: Sequence[str]) -> Units:
+    def _by_name(cls, names: Sequence[str]) -> Units:
         found, member = np.unique(np.asarray(names, str), return_inverse=True)
-        return cls(name, member.astype(np.int64), len(found))
+        return cls("groups", member.astype(np.int64), len(found))
 
     @property
     def n(self) -> int:

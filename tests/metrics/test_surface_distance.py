@@ -21,6 +21,7 @@ from volumes import SPACING, data_set, save
 import segbench
 from segbench.boards.compare_runs import compare_stored
 from segbench.boards.paper_scores import class_score
+from segbench.boards.seed_groups import resampled, seed_groups
 from segbench.commands.evaluate import evaluate_files
 from segbench.commands.import_data import ImportRequest, import_data
 from segbench.commands.slice import slice_by_all, slice_runs
@@ -288,6 +289,8 @@ def test_surfaces_that_a_distance_leaves_out_are_told(tmp_path: Path) -> None:
     assert (found.n, found.units, found.drawn, found.few_groups, found.smallest_p) == (12, 2, "groups", None, 0.5)
     recorded = runs["whole"].record.scores
     assert (recorded["hd95_mm"].resampled, recorded["foreground_dice"].resampled) == ("groups", "samples")
+    over = "groups or single samples (fewer than 5 groups: too narrow where those of a group are alike)"
+    assert resampled(seed_groups(run.record for run in runs.values()), few_groups=True) == over
     left_out = {run.run_id: run.left_out for run in found.runs}
     assert left_out == {runs["whole"].record.run_id: 0, runs["lazy"].record.run_id: 2}, "liver and tumour of one case"
     assert "hd95_mm leaves out surfaces that were missed or invented whole (2 of " in found.not_counted
