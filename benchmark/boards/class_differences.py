@@ -81,7 +81,7 @@ def class_differences(
     else:
         over_seeds = MethodsByClass(classes, methods.trained)
         found, scores, labels = over_seeds.differences(), over_seeds.scores, methods.names
-    held = units_that_hold(runs[0].statistics.of, runs[0].metrics, paired.info, classes.groups)
+    held = units_that_hold(runs[0].statistics.of, runs[0].metrics, paired.info, classes.resampled)
     rows: list[ClassDifference] = []
     for a, b in combinations(range(len(labels)), 2):
         pair = [

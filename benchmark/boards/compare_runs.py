@@ -11,7 +11,6 @@ import numpy as np
 from ..data.own_folder.grouping import guessed_group
 from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
-from ..evaluation.resampling import in_few_groups
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
@@ -149,12 +148,12 @@ def _comparison(
         score=score.name,
         unit=score.unit,
         higher_is_better=score.higher_is_better,
-        n=len(paired.groups),
+        n=len(paired.runs[0]),
         whole_n=whole_n(records),
         units=paired.units,
         drawn=paired.unit,
         blocks=paired.blocks,
-        few_groups=_few_groups(paired),
+        few_groups=paired.few_groups,
         group_hint=_group_hint(paired, records[0]),
         resamples=paired.resamples,
         smallest_p=paired.smallest_p,
@@ -168,12 +167,6 @@ def _comparison(
         methods=None if found is None else found.methods,
         method_differences=None if found is None else found.differences,
     )
-
-
-def _few_groups(paired: Paired) -> int | None:
-    """The number of groups where these are too few to be drawn, so that samples count as independent."""
-    groups = [s.group for s in paired.runs[0]]
-    return len(set(groups)) if paired.unit == "samples" and in_few_groups(groups, paired.info.name) else None
 
 
 def _group_hint(paired: Paired, record: Record) -> str | None:

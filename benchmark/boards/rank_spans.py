@@ -10,7 +10,6 @@ import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.over_seeds import method_tests, spans_of
-from ..evaluation.resampling import in_few_groups
 from ..evaluation.training_variance import unlike_deviations
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
@@ -145,7 +144,7 @@ def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, R
         smallest_p=paired.smallest_p,
         leans_on_t=paired.leans_on_t,
         over_seeds=len(groups) < len(runs),
-        few_groups=in_few_groups(paired.groups, paired.info.name),
+        few_groups=paired.few_groups is not None,
         unlike=unlike_deviations(paired.values, trained),
     )
     spans = spans_of(tests, np.array([main_badness(group.record) for group in groups]), paired.sign)

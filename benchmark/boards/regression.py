@@ -55,6 +55,7 @@ class Loss:
     p: float
     possible: float
     units: int
+    drawn: str = "samples"
 
     def noise(self, level: float = ALPHA) -> float:
         """What a run that did not change would lose in this part of all test sets; NaN where it is not known."""
@@ -73,7 +74,7 @@ class Loss:
     def unseen(self, tolerance: float, level: float = ALPHA) -> str:
         """Why the test set could not have shown a loss; empty where it could."""
         if self.units < 2:
-            return "one sample shows no loss: what is noise cannot be told from it. Score more samples"
+            return f"one {self.drawn[:-1]} shows no loss: what is noise cannot be told from it. Score more samples"
         if math.isnan(self.noise(level)):
             return "the score is undefined on parts of these samples, so that noise is not known. Score more samples"
         if self.loss > tolerance and math.isnan(self.p):
@@ -82,7 +83,7 @@ class Loss:
             return f"no loss can be larger than the tolerance of {tolerance:g}: at most {self.possible:.4f} can be lost"
         if self.visible(level) > MAX_UNSEEN * self.possible:
             return (
-                f"these {self.units} samples show no loss below {self.visible(level):.4f}, and at most "
+                f"these {self.units} {self.drawn} show no loss below {self.visible(level):.4f}, and at most "
                 f"{self.possible:.4f} can be lost. Score more samples"
             )
         return ""
@@ -99,7 +100,7 @@ def loss_of(paired: Paired) -> Loss:
         p = 0.0 if noise.error == 0 else paired.p_value(0, 1) / 2
     score = paired.score
     possible = before - score.low if score.higher_is_better else score.high - before
-    return Loss(loss, noise.error, noise.t, p, possible, paired.units)
+    return Loss(loss, noise.error, noise.t, p, possible, paired.units, paired.unit)
 
 
 @dataclass(frozen=True)

@@ -146,9 +146,12 @@ def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
 def resampled(rows: Iterable[SeedGroup], *, few_groups: bool) -> str:
     """What the intervals of rows were made by drawing; `few_groups` says why samples where these have groups."""
     units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
-    if units == {"samples"} and few_groups:
-        return f"single samples (fewer than {MIN_GROUPS} groups: too narrow where those of a group are alike)"
-    return " or ".join(sorted(units)) if units else "samples"
+    told = {name: name for name in sorted(units)}
+    if "samples" in told and few_groups:
+        told["samples"] = (
+            f"single samples (fewer than {MIN_GROUPS} groups: too narrow where those of a group are alike)"
+        )
+    return " or ".join(told.values()) or "samples"
 
 
 def mean_score(scores: Sequence[Score | None]) -> Score:

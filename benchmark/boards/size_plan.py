@@ -59,7 +59,7 @@ def plan_sizes(runs: Sequence[StoredRun], score: str | None, targets: Targets) -
     paired = Paired(metric, chosen[0].info, info, statistics)
     _refuse_too_little(paired, chosen[0], info.name)
     plans = planned(paired, ladder(paired.units))
-    per_unit = len(paired.groups) / paired.units
+    per_unit = len(paired.runs[0]) / paired.units
     labels = comparison_labels([run.record for run in chosen])
     intervals = [paired.interval(place) for place in range(len(chosen))]
     data = chosen[0].record.dataset
@@ -71,7 +71,7 @@ def plan_sizes(runs: Sequence[StoredRun], score: str | None, targets: Targets) -
         score=info.name,
         unit=info.unit,
         higher_is_better=info.higher_is_better,
-        n=len(paired.groups),
+        n=len(paired.runs[0]),
         units=paired.units,
         drawn=paired.unit,
         level=ALPHA,
@@ -224,7 +224,7 @@ def _notes(paired: Paired, chosen: Sequence[StoredRun]) -> list[str]:
             "few, as the ranges say"
         )
     if paired.unit == "groups":
-        per_unit = len(paired.groups) / paired.units
+        per_unit = len(paired.runs[0]) / paired.units
         notes.append(f"a group is a video, stack or city as a whole, of {per_unit:.3g} images on average")
     t = StudentsT.of(paired.sizes(*range(len(paired.runs))).tolist())
     if not t.is_students:

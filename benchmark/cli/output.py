@@ -249,16 +249,15 @@ def _score_table(result: Record) -> Table:
 def _interval_note(result: Record) -> str:
     from ..evaluation.resampling import MIN_GROUPS
 
-    drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    what = {
-        "groups": "whole videos, stacks or other groups",
-        "samples": f"single samples (over whole videos or stacks where there are at least {MIN_GROUPS})",
-    }
-    return (
-        f"intervals: bootstrap over {' or '.join(what[unit] for unit in drawn)}\n"
-        if drawn
-        else "no intervals: one sample only\n"
-    )
+    drawn = {score.resampled for score in result.scores.values() if score.resampled}
+    if not drawn:
+        return "no intervals: one sample only\n"
+    what = f"single samples (over whole videos or stacks where there are at least {MIN_GROUPS})"
+    if drawn == {"groups"}:
+        what = "whole videos, stacks or other groups"
+    elif "groups" in drawn:
+        what += ", and over whole groups for scores that measure these as a whole"
+    return f"intervals: bootstrap over {what}\n"
 
 
 def _no_width(result: Record) -> str:

@@ -59,13 +59,13 @@ class PairedClasses(Paired):
     @cached_property
     def draws(self) -> Float64:
         """On the same bootstrap samples, (runs * C, resamples) float64; NaN where undefined."""
-        parts = [self._scored(weights) for weights in bootstrap_weights(self.groups, self.resamples, self.seed)]
+        parts = [self._scored(weights) for weights in bootstrap_weights(self.resampled, self.resamples, self.seed)]
         return np.concatenate(parts, axis=1)
 
     @cached_property
     def without(self) -> Float64:
         """With each unit (or block of them) left out in turn, (runs * C, blocks) float64."""
-        return np.concatenate([self._scored(left) for left in jackknife_parts(self.groups)], axis=1)
+        return np.concatenate([self._scored(left) for left in jackknife_parts(self.resampled)], axis=1)
 
     def _scored(self, weights: Int64) -> Float64:
         if self.sums_by_run is None:

@@ -11,7 +11,7 @@ from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
 from ..text import some
 from ..types import ClassInfo, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
 from .intervals import paired_intervals, score_intervals
-from .resampling import MIN_GROUPS, units_of
+from .resampling import MIN_GROUPS, Units
 from .scores import defined
 from .unit_sizes import UnitSums, parts_of, sizes_of, weighing
 
@@ -81,7 +81,7 @@ class _ClassDraws:
     def _sizes(self, score: str, classes: int) -> Int64:
         """The sizes of units for each class, (C, blocks)."""
         metric, statistics, info = self._of
-        found = UnitSums([s.group for s in statistics])
+        found = UnitSums(Units.of(metric, statistics))
         for places, part in parts_of(statistics):
             sums = metric.sums_by_class(part, info, score, range(classes))
             found.add(places, np.ones((len(part), classes, 1)) if sums is None else weighing(sums))
@@ -93,10 +93,10 @@ def intervals_with_classes(
 ) -> tuple[dict[str, Interval], ClassIntervals]:
     """95 % intervals of every score of a family as `score_intervals` has them, and of every score of its classes.
 
-    The second is empty for a family without such, of one sample, and of more than 1000 classes.
+    The second is empty for a family without such, of one sample or whole group, and of more than 1000 classes.
     """
     classes = metric.classes_of(info) if metric.class_scores else ()
-    if not 0 < len(classes) <= MAX_CLASSES or len(statistics) < 2:
+    if not 0 < len(classes) <= MAX_CLASSES or Units.of(metric, statistics).count < 2:
         return score_intervals(metric, statistics, info), {}
     drawn = _ClassDraws(metric, statistics, info)
     of_scores = score_intervals(metric, statistics, info, drawn)
@@ -113,7 +113,7 @@ def units_that_hold(
     of: Callable[[str], Sequence[Statistic]],
     metrics: Sequence[Metric],
     info: DatasetInfo,
-    groups: Sequence[str] | None = None,
+    units: Units,
 ) -> dict[str, int]:
     """How many of the units that are drawn truly hold each class, by its name; empty where no family tells.
 
@@ -122,13 +122,13 @@ def units_that_hold(
     Parameters
     ----------
     of : gives the statistics of a family by its name.
-    groups : those of the samples, by default as the statistics have them.
+    units : what is drawn of the samples.
     """
     sparse = next((metric for metric in metrics if set(PAIR_COLUMNS) <= metric.columns.keys()), None)
     if sparse is not None:
         statistics = of(sparse.name)
         sample, place = sparse_counts(statistics, ranks(info.classes)).truly_held()
-        return _units(statistics, info.classes, sample, place, groups)
+        return _holding(info.classes, sample, place, units)
     for metric in metrics:
         statistics, classes = of(metric.name), metric.classes_of(info)
         held = [labels for each in statistics if (labels := metric.true_classes(each)) is not None]
@@ -136,19 +136,12 @@ def units_that_hold(
             place_of = {each.id: place for place, each in enumerate(classes)}
             sample = np.repeat(np.arange(len(held)), [len(labels) for labels in held])
             place = np.array([place_of[label] for labels in held for label in labels.tolist()], np.int64)
-            return _units(statistics, classes, sample, place, groups)
+            return _holding(classes, sample, place, units)
     return {}
 
 
-def _units(
-    statistics: Sequence[Statistic],
-    classes: Sequence[ClassInfo],
-    sample: Int64,
-    place: Int64,
-    groups: Sequence[str] | None,
-) -> dict[str, int]:
+def _holding(classes: Sequence[ClassInfo], sample: Int64, place: Int64, units: Units) -> dict[str, int]:
     """Units by the name of the class that they hold, from samples and the places of their classes, each (k,)."""
-    member, units = units_of([s.group for s in statistics] if groups is None else groups)
-    held = np.unique(place * units + member[sample]) // max(units, 1)
+    held = np.unique(place * units.count + units.member[sample]) // max(units.count, 1)
     counts = np.bincount(held, minlength=len(classes)).tolist()
     return {each.name: count for each, count in zip(classes, counts, strict=True)}

@@ -27,7 +27,6 @@ from .chance import Chunk, Swapped, chance_of
 from .intervals import LEVEL, Jackknife, paired_intervals
 from .paired_scores import PairedScores
 from .rank_intervals import rank_intervals
-from .resampling import units_of
 from .swaps import (
     MAX_ENUMERATED,
     MIN_ROWS_OF_SUMS,
@@ -255,7 +254,7 @@ class Paired(PairedScores):
     def _patterns(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Float64]:
         """Every swap pattern of the units, in chunks of (rows, units)."""
         runs = len({run for pair in pairs for run in pair})
-        width = 2 * len(self.groups) if self._sums is None else runs * self._sums[0].terms.shape[1]
+        width = 2 * self.resampled.n if self._sums is None else runs * self._sums[0].terms.shape[1]
         done = 0
         least = {} if self._sums is None else {"least": MIN_ROWS_OF_SUMS}
         rows = rows_at_once(len(pairs), max(width, self.units), **least)
@@ -266,11 +265,11 @@ class Paired(PairedScores):
 
     def _swapped(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Chunk]:
         """The difference of every pair under every pattern, in chunks of patterns."""
-        member, units = units_of(self.groups)
+        member = self.resampled.member
         if self._sums is None:
             return self._resampled(pairs, (pattern[:, member] for pattern in patterns))
         used = sorted({run for pair in pairs for run in pair})
-        terms = np.zeros((len(used), units, self._sums[0].terms.shape[1]))
+        terms = np.zeros((len(used), self.units, self._sums[0].terms.shape[1]))
         for place, run in enumerate(used):
             np.add.at(terms[place], member, self._sums[run].terms)
         place_of = {run: place for place, run in enumerate(used)}

@@ -24,7 +24,7 @@ from ..metrics.pooled import drawn
 from ..types import Array, DatasetInfo, Float64, Int64, Metric, Statistic
 from .anatomy import CAUSES
 from .intervals import corrected_interval
-from .resampling import bootstrap_weights, jackknife_weights
+from .resampling import Units, bootstrap_weights, jackknife_weights
 from .unit_sizes import unit_sizes
 
 _NAMES = tuple(CAUSES)
@@ -150,8 +150,8 @@ def _resampled(
     gains: Mapping[int, Mapping[tuple[int, ...], float]],
 ) -> Resampled:
     """The points of every cause on the sets of samples that intervals are made of."""
-    groups = [s.group for s in statistics]
-    weights = [np.concatenate([w.astype(np.int16) for w in bootstrap_weights(groups)]), jackknife_weights(groups)]
+    units = Units.of(metric, statistics)
+    weights = [np.concatenate([w.astype(np.int16) for w in bootstrap_weights(units)]), jackknife_weights(units)]
     totals = [np.zeros((_MANY, len(each))) for each in weights]
     for mended in sets:
         own = [_mended(s, mended, metric.name) for s in statistics]

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
 from .quantiles import normal_below, normal_quantile, sorted_quantiles
-from .resampling import MAX_BLOCKS, bootstrap_weights, jackknife_parts
+from .resampling import MAX_BLOCKS, Units, bootstrap_weights, jackknife_parts
 from .students_t import StudentsT
 from .unit_sizes import unit_sizes
 
@@ -208,16 +208,16 @@ def score_intervals(
     metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo, beside: Beside | None = None
 ) -> dict[str, tuple[float, float]]:
     """95 % interval of every score of a family; NaN where fewer than two units can be drawn."""
-    groups = [s.group for s in statistics]
-    if len(groups) < 2:
+    units = Units.of(metric, statistics)
+    if units.count < 2:
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
     values, sizes = metric.compute(statistics, info), unit_sizes(metric, statistics, info)
     draws, parts = [], []
-    for weights in bootstrap_weights(groups):
+    for weights in bootstrap_weights(units):
         draws.append(metric.resample(statistics, info, weights))
         if beside is not None:
             beside.draw(weights)
-    for left in jackknife_parts(groups):
+    for left in jackknife_parts(units):
         parts.append(metric.resample(statistics, info, left))
         if beside is not None:
             beside.leave_out(left)

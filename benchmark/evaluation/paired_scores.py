@@ -11,7 +11,7 @@ import numpy as np
 from ..metrics.pooled import drawn
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums, UserError
 from .intervals import allowing_for_absent, corrected_interval
-from .resampling import RESAMPLES, blocks_of, bootstrap_weights, jackknife_parts, resampling_unit, units_of
+from .resampling import RESAMPLES, Units, bootstrap_weights, in_few_groups, jackknife_parts
 from .unit_sizes import sizes_of, standing_alone, unit_shares, weighing
 
 _ALONE = 256
@@ -44,28 +44,35 @@ class PairedScores:
             )
 
     @cached_property
-    def groups(self) -> list[str]:
-        """The group of every sample, or its block."""
+    def resampled(self) -> Units:
+        """What is drawn and swapped."""
         if self.blocks is not None:
-            return blocks_of(self.runs[0], self.blocks)
-        return [s.group for s in self.runs[0]]
+            return Units.in_blocks(self.metric, self.runs[0], self.blocks)
+        return Units.of(self.metric, self.runs[0])
 
     @property
     def unit(self) -> str:
-        """What is drawn and swapped: groups (or blocks), or samples where there are fewer than 5."""
-        return "blocks" if self.blocks is not None else resampling_unit(self.groups)
+        """What is drawn and swapped, in a word: groups, samples or blocks."""
+        return self.resampled.name
 
     @property
     def units(self) -> int:
-        """How many groups or samples are drawn and swapped."""
-        return units_of(self.groups)[1]
+        """How many of these there are."""
+        return self.resampled.count
+
+    @property
+    def few_groups(self) -> int | None:
+        """The number of groups where these are too few to be drawn, so that samples count as independent; else None."""
+        groups = [s.group for s in self.runs[0]]
+        return len(set(groups)) if self.unit == "samples" and in_few_groups(groups, self.info.name) else None
 
     @cached_property
     def shares(self) -> Float64:
         """The part of each run's score that each unit (or block of them) is, (runs, blocks) float64: `unit_shares`."""
+        units = self.resampled
         if self._sums is None:
-            return np.array([unit_shares(self.groups, standing_alone(self.groups, each)) for each in self.per_sample])
-        return np.array([unit_shares(self.groups, weighing(sums)) for sums in self._sums])
+            return np.array([unit_shares(units, standing_alone(units, each)) for each in self.per_sample])
+        return np.array([unit_shares(units, weighing(sums)) for sums in self._sums])
 
     def sizes(self, *runs: int) -> Int64:
         """The sizes of units (blocks,) int64 for what some runs' scores say together, such as their difference."""
@@ -97,7 +104,7 @@ class PairedScores:
     def draws(self) -> Float64:
         """The score of every run on the same bootstrap samples, (runs, resamples) float64; NaN where undefined."""
         found: list[list[Float64]] = [[] for _ in self.runs]
-        for weights in bootstrap_weights(self.groups, self.resamples, self.seed):
+        for weights in bootstrap_weights(self.resampled, self.resamples, self.seed):
             for k in range(len(self.runs)):
                 found[k].append(self.scored(k, weights))
         return np.array([np.concatenate(draws) for draws in found])
@@ -106,7 +113,7 @@ class PairedScores:
     def without(self) -> Float64:
         """The score of every run with each unit (or block of them) left out in turn, (runs, blocks) float64."""
         runs = range(len(self.runs))
-        parts = [[self.scored(run, left) for run in runs] for left in jackknife_parts(self.groups)]
+        parts = [[self.scored(run, left) for run in runs] for left in jackknife_parts(self.resampled)]
         return np.concatenate([np.array(part) for part in parts], axis=1)
 
     @cached_property

@@ -36,7 +36,7 @@ from ..types import Float64
 from .comparison import ALPHA, Paired
 from .intervals import LEVEL, Jackknife, interval_of, jackknife_error
 from .quantiles import t_quantile
-from .resampling import RESAMPLES, bootstrap_weights, jackknife_blocks, units_of
+from .resampling import RESAMPLES, bootstrap_weights, jackknife_blocks
 from .students_t import StudentsT
 
 POWER = 0.8
@@ -148,7 +148,7 @@ def _drawn(paired: Paired, size: int, draws: int) -> list[Float64]:
     """Scores of the first two runs on the same drawn test sets of this size, (draws,) each."""
     runs = range(min(len(paired.runs), 2))
     found: list[list[Float64]] = [[] for _ in runs]
-    for weights in bootstrap_weights(paired.groups, draws, paired.seed, size):
+    for weights in bootstrap_weights(paired.resampled, draws, paired.seed, size):
         for run in runs:
             found[run].append(paired.scored(run, weights))
     return [np.concatenate(each) for each in found]
@@ -228,7 +228,7 @@ def _freedom_of(errors: Float64, most: int) -> float:
 
 def _redrawn_errors(paired: Paired) -> Float64:
     """The jackknife's errors of the difference on runs that are drawn from the units of these, (redrawn,)."""
-    member, units = units_of(paired.groups)
+    member, units = paired.resampled.member, paired.units
     block = jackknife_blocks(units)
     random = np.random.default_rng(paired.seed)
     errors = []

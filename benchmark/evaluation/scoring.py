@@ -11,7 +11,7 @@ from ..text import counted, named, some
 from ..types import AbsentClasses, DatasetInfo, Metric, Statistic, UserError
 from .class_intervals import UNITS, intervals_with_classes, units_that_hold
 from .intervals import score_intervals
-from .resampling import resampling_unit
+from .resampling import Units
 from .scores import Score, defined
 from .statistics import Statistics
 
@@ -86,7 +86,7 @@ def _scores(
     values: Mapping[str, float],
     intervals: Mapping[str, tuple[float, float]],
 ) -> dict[str, Score]:
-    unit = resampling_unit([s.group for s in statistics]) if len(statistics) > 1 else None
+    units = Units.of(metric, statistics)
     return {
         what.name: Score(
             value=defined(values[what.name]),
@@ -95,7 +95,7 @@ def _scores(
             unit=what.unit,
             higher_is_better=what.higher_is_better,
             n=len(statistics),
-            resampled=unit,
+            resampled=units.name if units.count > 1 else None,
         )
         for what in metric.scores
     }
@@ -119,16 +119,25 @@ def _add_intervals(result: Scored, by_class: Table) -> None:
 def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> None:
     """Say of every class with intervals how many units truly hold it, where a family's statistics tell.
 
-    One says nothing of others: then there is no interval, whatever is predicted elsewhere.
+    These are samples where some families draw samples and others whole groups. One says nothing of others: then there
+    is no interval, whatever is predicted elsewhere.
     """
     if not result.class_intervals:
         return
-    held = units_that_hold(statistics.of, metrics, info)
-    if not held:
-        return
-    for name, row in result.class_intervals.items():
-        if held.get(name, 2) < 2:
-            row.update(dict.fromkeys(row))
+    counts: dict[str, dict[str, int]] = {}
+    for metric in metrics:
+        ends = {f"{what.name}_{end}" for what in metric.class_scores for end in ("low", "high")}
+        rows = {name: row.keys() & ends for name, row in result.class_intervals.items()}
+        if not any(rows.values()):
+            continue
+        units = Units.of(metric, statistics.of(metric.name))
+        if units.name not in counts:
+            counts[units.name] = units_that_hold(statistics.of, metrics, info, units)
+        for name, own in rows.items():
+            if counts[units.name].get(name, 2) < 2:
+                result.class_intervals[name].update(dict.fromkeys(own))
+    held = counts.get("samples") or next(iter(counts.values()))
+    for name, row in result.class_intervals.items() if held else ():
         row[UNITS] = float(held[name]) if name in held else None
 
 

@@ -28,7 +28,7 @@ from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, S
 from .chance import Swapped, chance_of
 from .comparison import ALPHA
 from .intervals import score_intervals
-from .resampling import resampling_unit, units_of
+from .resampling import Units
 
 Permuted = Literal["samples", "groups", "samples within groups"]
 
@@ -155,15 +155,14 @@ def _bins(by: str, column: Float64, bins: int) -> Iterator[Slice]:
             yield Slice(by, f"{least:.4g} to {greatest:.4g}", member, between=(least, greatest))
 
 
-def permuted_unit(slices: Sequence[Slice], groups: Sequence[str]) -> Permuted:
+def permuted_unit(slices: Sequence[Slice], units: Units) -> Permuted:
     """What may be permuted: samples, or where whole groups are drawn, groups that are of one property throughout.
 
     Where a property differs within groups, samples are permuted within each.
     """
-    if resampling_unit(groups) == "samples":
+    if units.name == "samples":
         return "samples"
-    member, units = units_of(groups)
-    return "samples within groups" if cut_by(slices, member, units) else "groups"
+    return "samples within groups" if cut_by(slices, units.member, units.count) else "groups"
 
 
 def cut_by(slices: Sequence[Slice], member: Int64, groups: int) -> bool:
@@ -193,16 +192,16 @@ class SlicedScores:
     permutations: int = 2000
     seed: int = 0
 
-    @property
-    def groups(self) -> list[str]:
-        """The group of every sample."""
-        return [s.group for s in self.runs[0]]
+    @cached_property
+    def units(self) -> Units:
+        """What may be permuted."""
+        return Units.of(self.metric, self.runs[0])
 
     @cached_property
     def permuted(self) -> Mapping[str, Permuted]:
         """What is permuted, for each property."""
         return {
-            by: permuted_unit([each for each in self.slices if each.tested and each.by == by], self.groups)
+            by: permuted_unit([each for each in self.slices if each.tested and each.by == by], self.units)
             for by in dict.fromkeys(each.by for each in self.slices)
         }
 
@@ -280,7 +279,7 @@ class SlicedScores:
         unit = self.permuted[each.by]
         if unit == "samples":
             return math.comb(len(each.member), int(each.member.sum()))
-        member, units = units_of(self.groups)
+        member, units = self.units.member, self.units.count
         sizes, held = np.bincount(member, minlength=units), np.bincount(member[each.member], minlength=units)
         if unit == "groups":
             return math.comb(units, int((held > 0).sum()))
@@ -312,7 +311,7 @@ class SlicedScores:
     def _orders_of(self, unit: Permuted, seed: int | Sequence[int]) -> Iterator[Int64]:
         random = np.random.default_rng(seed)
         n = len(self.runs[0])
-        member, units = units_of(self.groups)
+        member, units = self.units.member, self.units.count
         rows = max(1, _MAX_WEIGHTS // max(n, 1))
         _, first = np.unique(member, return_index=True)
         places: list[Int64] = []

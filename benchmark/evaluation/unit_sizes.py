@@ -8,13 +8,13 @@ import numpy as np
 
 from ..metrics.pooled import mean_of_quotients
 from ..types import Array, DatasetInfo, Float64, Int64, Metric, Statistic, Sums, SumsByClass
-from .resampling import MAX_BLOCKS, jackknife_blocks, resampling_unit, rows_at_once, units_of
+from .resampling import MAX_BLOCKS, Units, jackknife_blocks, rows_at_once
 
 _AT_ONCE = 1024
 """Samples whose terms are added at once."""
 
 
-def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float64:
+def unit_shares(units: Units, terms: Float64 | Int64 | Array) -> Float64:
     """The part of a score that each row of `jackknife_weights` leaves out, (b,) float64 of sum 1.
 
     That is a film's or an image's part of what the score is summed of (of the foreground for Dice), as the mean over
@@ -22,22 +22,21 @@ def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float6
 
     Parameters
     ----------
-    groups : sequence of n str
+    units : Units
+        Of n samples.
     terms : (n, F), what each sample adds to the sums, from `weighing`; of a score that is no function of sums (n, 1)
         bool, whether a sample has one by itself
     """
-    sums = UnitSums(groups)
-    sums.add(np.arange(len(groups)), terms)
+    sums = UnitSums(units)
+    sums.add(np.arange(units.n), terms)
     return sums.shares()
 
 
 class UnitSums:
     """What each row of `jackknife_weights` leaves out of the sums of a score, added up part by part."""
 
-    def __init__(self, groups: Sequence[str]) -> None:
-        self._groups = groups
-        member, units = units_of(groups)
-        self._row, self._rows = jackknife_blocks(units)[member], min(units, MAX_BLOCKS)
+    def __init__(self, units: Units) -> None:
+        self._row, self._rows = jackknife_blocks(units.count)[units.member], min(units.count, MAX_BLOCKS)
         self._sums: Float64 | None = None
 
     def add(self, places: Int64, terms: Float64 | Int64 | Array) -> None:
@@ -53,7 +52,7 @@ class UnitSums:
             sums = sums[:, place]
         totals = sums.sum(axis=0)
         if not (totals > 0).any():
-            return np.bincount(self._row, minlength=self._rows) / len(self._groups)
+            return np.bincount(self._row, minlength=self._rows) / len(self._row)
         shares: Float64 = (sums[:, totals > 0] / totals[totals > 0]).mean(axis=1)
         return shares
 
@@ -80,13 +79,13 @@ def weighing(sums: Sums | SumsByClass) -> Float64 | Int64:
     return sums.terms[..., sums.terms.shape[-1] // 2 :] if sums.value is mean_of_quotients else sums.terms
 
 
-def standing_alone(groups: Sequence[str], values: Float64) -> Array:
+def standing_alone(units: Units, values: Float64) -> Array:
     """Terms (n, 1) bool of a score that is no function of sums, from that of each sample alone (n,), else NaN.
 
     Single samples count alike: to score each of them alone takes too long where there are many.
     """
     known: Array = ~np.isnan(values)[:, None]
-    return known if resampling_unit(groups) == "groups" else np.ones_like(known)
+    return known if units.count < units.n else np.ones_like(known)
 
 
 def sizes_of(shares: Float64) -> Int64:
@@ -96,8 +95,8 @@ def sizes_of(shares: Float64) -> Int64:
 
 def unit_sizes(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, Int64]:
     """The sizes of units for every score of a run, (blocks,) int64: see `unit_shares`."""
-    groups = [s.group for s in statistics]
-    found: dict[str, UnitSums] = {score.name: UnitSums(groups) for score in metric.scores}
+    units, n = Units.of(metric, statistics), len(statistics)
+    found: dict[str, UnitSums] = {score.name: UnitSums(units) for score in metric.scores}
     without_sums: list[str] = []
     for places, part in parts_of(statistics):
         for name in found.keys() - set(without_sums):
@@ -106,13 +105,13 @@ def unit_sizes(metric: Metric, statistics: Sequence[Statistic], info: DatasetInf
                 without_sums.append(name)
             else:
                 found[name].add(places, weighing(sums))
-    if without_sums and resampling_unit(groups) == "groups":
-        n, rows = len(groups), rows_at_once(groups)
+    if without_sums and units.name == "groups":
+        rows = rows_at_once(n)
         parts = (np.eye(min(rows, n - start), n, start, dtype=np.int64) for start in range(0, n, rows))
         alone = [metric.resample(statistics, info, part) for part in parts]
         values = {name: np.concatenate([one[name] for one in alone]) for name in without_sums}
     else:
-        values = dict.fromkeys(without_sums, np.zeros(len(groups)))
+        values = dict.fromkeys(without_sums, np.zeros(n))
     for name, each in values.items():
-        found[name].add(np.arange(len(groups)), standing_alone(groups, each))
+        found[name].add(np.arange(n), standing_alone(units, each))
     return {name: sizes_of(each.shares()) for name, each in found.items()}

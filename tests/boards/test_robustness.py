@@ -13,7 +13,7 @@ from commands import Run, printed_json
 from segbench.boards.compare_runs import compare_stored
 from segbench.boards.robustness import RobustnessLine
 from segbench.commands.run import RunRequest, run
-from segbench.evaluation.resampling import bootstrap_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights
 from segbench.io.reporter import Reporter
 from segbench.runs.record import read_record
 from segbench.runs.stored import open_run
@@ -77,7 +77,7 @@ def test_the_drop_is_paired(runs: Path) -> None:
     values = [family.compute(side, clean.info)["dice"] for side in sides]
     point = line.points[-1]
     assert point.relative_drop == pytest.approx((values[0] - values[1]) / values[0], abs=1e-12)
-    weights = np.concatenate(list(bootstrap_weights([s.group for s in sides[0]])))
+    weights = np.concatenate(list(bootstrap_weights(Units.of_groups([s.group for s in sides[0]]))))
     draws = [family.resample(side, clean.info, weights)["dice"] for side in sides]
     low, high = np.quantile((draws[0] - draws[1]) / draws[0], (0.025, 0.975))
     assert point.drop_low is not None

@@ -10,7 +10,7 @@ import pytest
 from commands import Run, printed_json
 from places import ROOT
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.resampling import blocks_of
+from segbench.evaluation.resampling import Units
 from segbench.metrics.overlap import Overlap
 from segbench.registry import dataset_class
 from segbench.types import Float64, Statistic, UserError
@@ -35,7 +35,8 @@ def film(right: Float64, name: str = "one") -> list[Statistic]:
 def test_blocks_are_neighbours_of_one_film() -> None:
     frames = [*film(np.full(7, 0.5), "a"), *film(np.full(4, 0.5), "b")]
     mixed = [frames[place] for place in np.random.default_rng(0).permutation(11)]
-    named = {each.sample_id: name for each, name in zip(mixed, blocks_of(mixed, 2), strict=True)}
+    blocks = Units.in_blocks(METRIC, mixed, 2)
+    named = {each.sample_id: block for each, block in zip(mixed, blocks.member.tolist(), strict=True)}
     members = {name: [i for i in sorted(named) if named[i] == name] for name in named.values()}
     assert sorted(members.values()) == [
         ["a-0000", "a-0001"], ["a-0002", "a-0003"], ["a-0004", "a-0005"], ["a-0006"],
@@ -46,16 +47,16 @@ def test_blocks_are_neighbours_of_one_film() -> None:
 def test_where_whole_groups_are_drawn_and_of_too_few_blocks_it_is_refused() -> None:
     many = [each for name in "abcde" for each in film(np.full(2, 0.5), name)]
     with pytest.raises(UserError, match="are of 5 groups, which are drawn as they are"):
-        blocks_of(many, 2)
+        Units.in_blocks(METRIC, many, 2)
     with pytest.raises(UserError, match="--blocks 4: makes 3 blocks of these samples, and intervals need 5"):
-        blocks_of(film(np.full(12, 0.5)), 4)
+        Units.in_blocks(METRIC, film(np.full(12, 0.5)), 4)
 
 
 def test_samples_that_stand_alone_have_no_neighbours() -> None:
     """As in a flat folder, where each image is a group of its own: blocks of one would change nothing, in silence."""
     alone = [replace(each, group=each.sample_id) for each in film(np.full(40, 0.5))]
     with pytest.raises(UserError, match="stands alone"):
-        blocks_of(alone, 10)
+        Units.in_blocks(METRIC, alone, 10)
 
 
 def test_of_frames_that_are_alike_blocks_call_no_more_different_than_they_should() -> None:

@@ -17,7 +17,7 @@ from segbench.evaluation.class_scores import find_score
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.confusion_table import confusion_table
 from segbench.evaluation.intervals import score_intervals
-from segbench.evaluation.resampling import bootstrap_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights
 from segbench.evaluation.scoring import score, scores_of
 from segbench.evaluation.statistics import Statistics
 from segbench.metrics.coco_curves import BITS
@@ -79,7 +79,7 @@ def found(name: str, families: list[Metric] = FAMILIES) -> Metric:
 def test_every_score_of_every_class_is_that_of_the_table(family: Metric, groups: int) -> None:
     mine = statistics(family, 5, groups=groups)
     table = family.per_class(mine, INFO)
-    weights = np.concatenate([np.ones((1, 12), np.int64), *bootstrap_weights([s.group for s in mine], 40)])
+    weights = np.concatenate([np.ones((1, 12), np.int64), *bootstrap_weights(Units.of(family, mine), 40)])
     for each, what in itertools.product(family.classes_of(INFO), family.class_scores):
         name = f"{what.name}@{each.name}"
         metric = found(name)
@@ -107,7 +107,7 @@ def test_intervals_are_the_same_when_sizes_are_added_up_in_parts(
 def test_a_sample_that_is_drawn_twice_counts_twice(family: Metric) -> None:
     """As the statistics of a data set that holds it twice."""
     mine = statistics(family, 5)
-    (weights, *_) = bootstrap_weights([s.group for s in mine], 5)
+    (weights, *_) = bootstrap_weights(Units.of(family, mine), 5)
 
     def drawn(row: list[int]) -> list[Statistic]:
         pairs = [(s, k) for s, n in zip(mine, row, strict=True) for k in range(n)]
@@ -215,9 +215,8 @@ def test_how_many_units_truly_hold_a_class() -> None:
     assert {name: row["units"] for name, row in scored.class_intervals.items()} == expected
     assert expected["rare"] == 3
     grouped = statistics(FAMILIES[0], 5, groups=6, rare=7)
-    assert (
-        units_that_hold(lambda _: grouped, FAMILIES[:1], INFO)["rare"] == 6
-    )  # the first and the seventh are of one group
+    held = units_that_hold(lambda _: grouped, FAMILIES[:1], INFO, Units.of(FAMILIES[0], grouped))
+    assert held["rare"] == 6  # the first and the seventh are of one group
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -317,5 +316,5 @@ def test_how_many_units_hold_a_class_of_objects_or_segments(name: str) -> None:
         return {column: np.array(values[column], kind) for column, kind in family.columns.items()}
 
     made = [Statistic(name, f"s{n}", group, n, table(row)) for n, (group, row) in enumerate(rows)]
-    held = units_that_hold(lambda _: made, [family], INFO)
+    held = units_that_hold(lambda _: made, [family], INFO, Units.of(family, made))
     assert held == {each.name: 2 if each.name == "car" else 0 for each in family.classes_of(INFO)}

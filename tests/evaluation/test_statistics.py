@@ -19,7 +19,7 @@ from pyarrow.parquet import ParquetFile
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.intervals import corrected_interval, paired_intervals, score_intervals
-from segbench.evaluation.resampling import bootstrap_weights, resampling_unit
+from segbench.evaluation.resampling import Units, bootstrap_weights
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics, metrics_of
 from segbench.testing import check_metric
@@ -164,13 +164,15 @@ def test_reading_statistics_imports_no_pandas(tmp_path: Path) -> None:
 
 def test_whole_groups_are_drawn_where_there_are_five() -> None:
     groups = [f"video {n // 3}" for n in range(15)]
-    assert resampling_unit(groups) == "groups"
-    weights = np.concatenate(list(bootstrap_weights(groups, 50)))
+    units = Units.of_groups(groups)
+    assert (units.name, units.count) == ("groups", 5)
+    weights = np.concatenate(list(bootstrap_weights(units, 50)))
     assert weights.shape == (50, 15)
     assert (weights.reshape(50, 5, 3).min(axis=2) == weights.reshape(50, 5, 3).max(axis=2)).all()
     assert (weights.reshape(50, 5, 3)[:, :, 0].sum(axis=1) == 5).all()
-    assert resampling_unit(groups[:12]) == "samples"
-    assert (np.concatenate(list(bootstrap_weights(groups[:12], 50))).sum(axis=1) == 12).all()
+    few = Units.of_groups(groups[:12])
+    assert (few.name, few.count) == ("samples", 12)
+    assert (np.concatenate(list(bootstrap_weights(few, 50))).sum(axis=1) == 12).all()
 
 
 def test_an_interval_draws_samples_with_replacement(stacks: Path) -> None:

@@ -11,6 +11,7 @@ from unlike_images import POPULATIONS, Scored, held
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.gate_power import errors_to_be_seen
 from segbench.evaluation.intervals import corrected_interval, paired_intervals
+from segbench.evaluation.resampling import Units
 from segbench.evaluation.students_t import StudentsT
 from segbench.evaluation.swaps import swap_patterns
 from segbench.evaluation.unit_sizes import sizes_of, unit_shares, unit_sizes, weighing
@@ -103,22 +104,26 @@ def test_the_size_of_a_unit_is_its_part_of_what_the_score_is_summed_of() -> None
         ([f"film{k:03d}" for k in range(400) for _ in range(1 + (k == 0))], [75] + [50] * 199),
     ]
     for groups, sizes in by_samples:
-        assert sizes_of(unit_shares(groups, np.ones((len(groups), 1)))).tolist() == sizes
+        assert sizes_of(unit_shares(Units.of_groups(groups), np.ones((len(groups), 1)))).tolist() == sizes
     groups = ["a", "a", "b", "c", "d", "e"]
     # The mean over two sums, of which a has 2/10 and 4/8; the third is of nothing.
     terms = np.array([[1, 4, 0], [1, 0, 0], [2, 1, 0], [2, 1, 0], [2, 1, 0], [2, 1, 0]])
-    assert unit_shares(groups, terms) == pytest.approx([0.35, 0.1625, 0.1625, 0.1625, 0.1625])
-    assert unit_shares(groups, 0 * terms) == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6])
+    assert unit_shares(Units.of_groups(groups), terms) == pytest.approx([0.35, 0.1625, 0.1625, 0.1625, 0.1625])
+    assert unit_shares(Units.of_groups(groups), 0 * terms) == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6])
     # Each stands alone: an image of most of a class counts as much as a film of most of the frames.
-    assert unit_shares(list("abcdef"), terms) == pytest.approx([0.3, 0.05, 0.1625, 0.1625, 0.1625, 0.1625])
+    assert unit_shares(Units.of_groups(list("abcdef")), terms) == pytest.approx(
+        [0.3, 0.05, 0.1625, 0.1625, 0.1625, 0.1625]
+    )
 
 
 def test_quotients_are_weighed_by_what_they_divide_by() -> None:
     """A mean over images has images of equal size, whatever their scores; of Dice it is true and predicted pixels."""
     values = np.array([0.1, np.nan, 0.9, 0.5])
-    assert unit_shares(list("abcd"), weighing(mean_of(values))) == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
+    assert unit_shares(Units.of_groups(list("abcd")), weighing(mean_of(values))) == pytest.approx(
+        [1 / 3, 0, 1 / 3, 1 / 3]
+    )
     dice = Sums(np.array([[20, 80], [0, 10], [10, 10]]), mean_of_quotients)
-    assert unit_shares(list("abc"), weighing(dice)) == pytest.approx([0.8, 0.1, 0.1])
+    assert unit_shares(Units.of_groups(list("abc")), weighing(dice)) == pytest.approx([0.8, 0.1, 0.1])
     assert weighing(Sums(dice.terms, lambda sums: sums[..., 0])).tolist() == dice.terms.tolist()
 
 

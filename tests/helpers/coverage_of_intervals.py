@@ -8,7 +8,7 @@ import numpy as np
 from populations import Population, Recorded
 
 from segbench.evaluation.intervals import score_intervals
-from segbench.evaluation.resampling import bootstrap_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def coverage(population: Population | Recorded, sets: int, images: int) -> Cover
         below += high < truth
         above += low > truth
         widths.append(high - low)
-        weights = bootstrap_weights([item.group for item in drawn])
+        weights = bootstrap_weights(Units.of_groups([item.group for item in drawn]))
         low, high = np.nanquantile(
             np.concatenate([metric.resample(drawn, info, w)[name] for w in weights]), (0.025, 0.975)
         )

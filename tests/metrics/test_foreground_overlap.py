@@ -19,7 +19,7 @@ from segbench.datasets.folder import Folder
 from segbench.evaluation import resampling
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.evaluator import Evaluator
-from segbench.evaluation.resampling import bootstrap_weights, jackknife_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights, jackknife_weights
 from segbench.metrics.foreground_overlap import MIN_CASES, ForegroundOverlap
 from segbench.metrics.overlap import Overlap
 from segbench.metrics.pooled import drawn
@@ -169,8 +169,8 @@ def test_intervals_draw_cases() -> None:
     """A case that is drawn twice counts twice, whole; with one left out the rest is scored."""
     cases = volumes(8)
     statistics = measured(cases)
-    groups = [s.group for s in statistics]
-    for weights in (*bootstrap_weights(groups, 50), jackknife_weights(groups)):
+    units = Units.of(METRIC, statistics)
+    for weights in (*bootstrap_weights(units, 50), jackknife_weights(units)):
         found = METRIC.resample(statistics, INFO, weights)
         for row, values in enumerate(zip(*found.values(), strict=True)):
             whole = [case for case, often in zip(cases, weights[row, ::4].tolist(), strict=True) for _ in range(often)]
@@ -203,11 +203,11 @@ def test_sums_give_the_scores_bit_for_bit(count: int, slices: int) -> None:
 
 def test_sums_of_whole_cases_give_the_scores_and_each_sample_has_its_own() -> None:
     statistics = measured(volumes(8))
-    groups = [s.group for s in statistics]
+    units = Units.of(METRIC, statistics)
     for score in METRIC.scores:
         sums = METRIC.sums(statistics, INFO, score.name)
         assert sums.alone is not None
-        for weights in bootstrap_weights(groups, 50):
+        for weights in bootstrap_weights(units, 50):
             wanted = METRIC.resample(statistics, INFO, weights)[score.name]
             assert np.allclose(drawn(sums, weights), wanted, rtol=0, atol=1e-12, equal_nan=True)
         own = [METRIC.compute([each], INFO)[score.name] for each in statistics]
@@ -235,7 +235,7 @@ def test_a_case_may_be_called_as_the_data_set(count: int) -> None:
     assert METRIC.compute(named, INFO) == pytest.approx(
         METRIC.compute(plain, INFO), abs=1e-12
     )  # summed in another order
-    weights = next(bootstrap_weights([s.group for s in named], 50))
+    weights = next(bootstrap_weights(Units.of(METRIC, named), 50))
     found = METRIC.resample(named, INFO, weights)
     for score in METRIC.scores:
         sums = drawn(METRIC.sums(named, INFO, score.name), weights)

@@ -15,7 +15,7 @@ from sklearn import metrics as theirs
 
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.intervals import score_intervals
-from segbench.evaluation.resampling import bootstrap_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights
 from segbench.evaluation.statistics import Statistics
 from segbench.metrics import MetricFamily, level_table
 from segbench.metrics.level_table import LevelTable
@@ -150,7 +150,7 @@ def test_masks_have_no_ranking_and_images_beside_them_none_of_all() -> None:
 def test_resamples_are_the_scores_of_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [drawn(seed) for seed in range(8)]
     statistics = measured(pairs)
-    (weights, *_) = bootstrap_weights([s.group for s in statistics], 20)
+    (weights, *_) = bootstrap_weights(Units.of_groups([s.group for s in statistics]), 20)
     found = METRIC.resample(statistics, INFO, weights)
     for row, often in enumerate(weights.tolist()):
         expected = by_sklearn([pair for pair, n in zip(pairs, often, strict=True) for _ in range(n)])

@@ -285,6 +285,9 @@ def test_surfaces_that_a_distance_leaves_out_are_told(tmp_path: Path) -> None:
         save(tmp_path / "lazy" / f"{name}.nii.gz", np.roll(truth, 1, 0) * (number > 0))
     runs = {name: stored(tmp_path / "own", tmp_path / name, tmp_path / "runs" / name) for name in ("whole", "lazy")}
     found = compare_stored(list(runs.values()), Reporter(quiet=True), score="hd95_mm")
+    assert (found.n, found.units, found.drawn, found.few_groups, found.smallest_p) == (12, 2, "groups", None, 0.5)
+    recorded = runs["whole"].record.scores
+    assert (recorded["hd95_mm"].resampled, recorded["foreground_dice"].resampled) == ("groups", "samples")
     left_out = {run.run_id: run.left_out for run in found.runs}
     assert left_out == {runs["whole"].record.run_id: 0, runs["lazy"].record.run_id: 2}, "liver and tumour of one case"
     assert "hd95_mm leaves out surfaces that were missed or invented whole (2 of " in found.not_counted

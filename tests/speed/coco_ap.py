@@ -31,7 +31,7 @@ from random_coco import INFO, as_coco, random_pairs
 from segbench.data import coco_annotations
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.evaluation.evaluate import evaluate
-from segbench.evaluation.resampling import bootstrap_weights
+from segbench.evaluation.resampling import Units, bootstrap_weights
 from segbench.metrics.coco import COCOAveragePrecision
 from segbench.predictions.coco_results import find_results
 from segbench.types import Statistic
@@ -119,7 +119,7 @@ def _bootstrap(statistics: list[Statistic], resamples: int) -> None:
         many = [Statistic(s.metric, f"{n}{s.sample_id}", "g", 0, s.columns) for n in range(times) for s in statistics]
         rows = sum(len(s.columns["label"]) for s in many)
         wall, cpu = time.perf_counter(), time.process_time()
-        for weights in bootstrap_weights([s.sample_id for s in many], resamples):
+        for weights in bootstrap_weights(Units.of_groups([s.sample_id for s in many]), resamples):
             METRIC.resample(many, INFO, weights)
         spent = f"{time.perf_counter() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s CPU"
         print(f"{resamples} resamples of {len(many)} images, {rows} rows: {spent}")
