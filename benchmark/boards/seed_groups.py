@@ -146,7 +146,7 @@ def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
 def resampled(rows: Iterable[SeedGroup], *, few_groups: bool) -> str:
     """What the intervals of rows were made by drawing; `few_groups` says why samples where these have groups."""
     units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
-    told = {name: name for name in sorted(units)}
+    told: dict[str, str] = {name: name for name in sorted(units)}
     if "samples" in told and few_groups:
         told["samples"] = (
             f"single samples (fewer than {MIN_GROUPS} groups: too narrow where those of a group are alike)"

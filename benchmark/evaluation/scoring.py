@@ -95,7 +95,7 @@ def _scores(
             unit=what.unit,
             higher_is_better=what.higher_is_better,
             n=len(statistics),
-            resampled=units.name if units.count > 1 else None,
+            resampled=None if units.count < 2 else "groups" if units.name == "groups" else "samples",
         )
         for what in metric.scores
     }
