@@ -13,7 +13,7 @@ from ..types import ClassInfo, DatasetInfo, Float64, Int64, Metric, ScoreInfo, S
 from .intervals import paired_intervals, score_intervals
 from .resampling import MIN_GROUPS, Units
 from .scores import defined
-from .unit_sizes import sizes_of, unit_shares, weighing
+from .unit_sizes import UnitSums, parts_of, sizes_of, weighing
 
 FEW = MIN_GROUPS
 """A class that fewer samples, or groups, truly hold is marked: its interval says little."""
@@ -81,11 +81,11 @@ class _ClassDraws:
     def _sizes(self, score: str, classes: int) -> Int64:
         """The sizes of units for each class, (C, blocks)."""
         metric, statistics, info = self._of
-        units = Units.of(metric, statistics)
-        sums = metric.sums_by_class(statistics, info, score, range(classes))
-        every = np.ones((units.n, 1))
-        terms = [every if sums is None else weighing(sums)[:, k] for k in range(classes)]
-        return sizes_of(np.array([unit_shares(units, each) for each in terms]))
+        found = UnitSums(Units.of(metric, statistics))
+        for places, part in parts_of(statistics):
+            sums = metric.sums_by_class(part, info, score, range(classes))
+            found.add(places, np.ones((len(part), classes, 1)) if sums is None else weighing(sums))
+        return sizes_of(np.array([found.shares(k) for k in range(classes)]))
 
 
 def intervals_with_classes(

@@ -20,7 +20,8 @@ TABLES = {
     ("v_rand", "isbi2012", "By 5-fold cross-validation"): """
         unet-9a4e8a9c ilastik-like-19bcc2fd chan-vese-8211786d kmeans-252be2e5 threshold-56a3ec8a watershed-896a01af""",
     ("dice", "drive", "The 20 test images of DRIVE"): """
-        second-observer-e9d2f7e1 unet-fe46d630+unet-b696d1f3 ilastik-like-4fccd595 fpn-f022f59a
+        second-observer-e9d2f7e1 unet-1406be40+unet-33462f81+unet-ae093e28
+        unet-fe46d630+unet-b696d1f3 ilastik-like-4fccd595 fpn-f022f59a
         smp-Segformer-mit_b0-c50c6cc0 fcn-61e544b9 parsenet-908eb5d3 deeplabv3-b3516321 threshold-82be98ce
         canny-b1b18483 felzenszwalb-3c0252bc deconvnet-b179dd3d slic-e7571dc9 watershed-ce7a52c1 kmeans-82b61ee8
         random-walker-d572aa56 chan-vese-2d0531b2 mean-shape-a9bce504 maskrcnn-3aeaf2c1 constant-58d9edc3""",

@@ -92,6 +92,17 @@ def test_every_score_of_every_class_is_that_of_the_table(family: Metric, groups:
         np.testing.assert_allclose(by_sums, drawn, rtol=1e-12)
 
 
+@pytest.mark.parametrize("groups", [12, 6, 2, 1], ids=["alone", "in groups", "in few groups", "in one"])
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_intervals_are_the_same_when_sizes_are_added_up_in_parts(
+    family: Metric, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = statistics(family, 5, groups=groups)
+    whole = intervals_with_classes(family, mine, INFO)
+    monkeypatch.setattr("segbench.evaluation.unit_sizes._AT_ONCE", 5)
+    assert intervals_with_classes(family, mine, INFO) == whole
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_sample_that_is_drawn_twice_counts_twice(family: Metric) -> None:
     """As the statistics of a data set that holds it twice."""

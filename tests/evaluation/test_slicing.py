@@ -138,11 +138,11 @@ def test_what_is_not_tested_has_no_p() -> None:
 
 
 def test_groups_are_permuted_whole_where_the_property_is_theirs() -> None:
-    groups = Units.of_groups([f"film {k // 4}" for k in range(24)])
+    films_of_four = Units.of_groups([f"film {k // 4}" for k in range(24)])
     of_films = slices_of("camera", [("a", "b")[k // 4 % 2] for k in range(24)], 4)
     of_frames = slices_of("frame", [("a", "b")[k % 2] for k in range(24)], 4)
-    assert permuted_unit(of_films, groups) == "groups"
-    assert permuted_unit([*of_films, *of_frames], groups) == "samples within groups"
+    assert permuted_unit(of_films, films_of_four) == "groups"
+    assert permuted_unit([*of_films, *of_frames], films_of_four) == "samples within groups"
     assert permuted_unit(of_frames, Units.of_groups(["one"] * 24)) == "samples"
     run = films().methods(np.random.default_rng(1), 8, (0.0,))[0]
     own = [s.group for s in run]
