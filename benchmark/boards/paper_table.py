@@ -87,7 +87,9 @@ def paper_table(
         ids_sha256=key.ids_sha256,
         by_class=by_class,
         intervals=wanted.intervals,
-        resampled=resampled(rows, few_groups=_in_few_groups(opened, records[0])),
+        resampled=resampled(
+            rows, few_groups=_in_few_groups(opened, records[0]), shown={column.score for column in columns}
+        ),
         metrics=_families_shown(records[0], columns),
         segbench=__version__,
         scored_with=sorted({record.environment.segbench for record in records}),

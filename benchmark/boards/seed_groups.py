@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -143,9 +143,13 @@ def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
     ]
 
 
-def resampled(rows: Iterable[SeedGroup], *, few_groups: bool) -> str:
-    """What the intervals of rows were made by drawing; `few_groups` says why samples where these have groups."""
-    units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
+def resampled(rows: Iterable[SeedGroup], *, few_groups: bool, shown: Container[str] | None = None) -> str:
+    """What the intervals of rows were made by drawing, of the scores that are shown or of all.
+
+    `few_groups` says why samples where these have groups.
+    """
+    scores = (each for row in rows for each in row.record.scores.items())
+    units = {score.resampled for name, score in scores if score.resampled and (shown is None or name in shown)}
     told: dict[str, str] = {name: name for name in sorted(units)}
     if "samples" in told and few_groups:
         told["samples"] = (

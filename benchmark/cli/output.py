@@ -249,14 +249,16 @@ def _score_table(result: Record) -> Table:
 def _interval_note(result: Record) -> str:
     from ..evaluation.resampling import MIN_GROUPS
 
-    drawn = {score.resampled for score in result.scores.values() if score.resampled}
-    if not drawn:
-        return "no intervals: one sample only\n"
+    drawn = {score.resampled for score in result.scores.values()}
+    if not any(drawn):
+        return f"no intervals: one {'sample' if result.dataset.n == 1 else 'group'} only\n"
     what = f"single samples (over whole videos or stacks where there are at least {MIN_GROUPS})"
     if drawn == {"groups"}:
         what = "whole videos, stacks or other groups"
     elif "groups" in drawn:
         what += ", and over whole groups for scores that measure these as a whole"
+    elif None in drawn:
+        what += ", and none for scores that measure a group as a whole, of which there is only one"
     return f"intervals: bootstrap over {what}\n"
 
 

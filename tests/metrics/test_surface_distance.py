@@ -290,7 +290,9 @@ def test_surfaces_that_a_distance_leaves_out_are_told(tmp_path: Path) -> None:
     recorded = runs["whole"].record.scores
     assert (recorded["hd95_mm"].resampled, recorded["foreground_dice"].resampled) == ("groups", "samples")
     over = "groups or single samples (fewer than 5 groups: too narrow where those of a group are alike)"
-    assert resampled(seed_groups(run.record for run in runs.values()), few_groups=True) == over
+    rows = seed_groups(run.record for run in runs.values())
+    assert resampled(rows, few_groups=True) == over
+    assert resampled(rows, few_groups=False, shown=("hd95_mm",)) == "groups"
     left_out = {run.run_id: run.left_out for run in found.runs}
     assert left_out == {runs["whole"].record.run_id: 0, runs["lazy"].record.run_id: 2}, "liver and tumour of one case"
     assert "hd95_mm leaves out surfaces that were missed or invented whole (2 of " in found.not_counted
