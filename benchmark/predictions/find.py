@@ -13,7 +13,6 @@ from PIL import Image
 
 from ..io.atomic import atomic_path
 from ..io.images.instances import numbers_in_16_bits
-from ..io.images.nifti import is_volume
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
@@ -93,11 +92,11 @@ def _corrected(path: Path) -> tuple[str, ...]:
 
 def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> Found:
     """Match files of maps, pages of a stack or slices of volumes with samples."""
-    _refuse_objects(dataset, path)
-    if path.is_file() and not is_volume(path):
-        return _stack(dataset, ids, path)
     if volumes := volumes_below(path):
         return find_volumes(dataset, ids, volumes, path, partial=partial)
+    _refuse_objects(dataset, path)
+    if path.is_file():
+        return _stack(dataset, ids, path)
     candidates = files_below(path, IMAGE_SUFFIXES)
     only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
     if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data.importing.outlines import MAX_POINTS, polygon
+from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.rle import short
+from ..io.listing import files_below
 from ..io.text_files import read_text
 from ..text import some
 from ..types import Dataset, DatasetInfo, Object, Prediction, PredictionSource, UserError
@@ -50,8 +52,8 @@ class YoloResults:
 
 def find_yolo(
     dataset: Dataset, ids: Sequence[str], candidates: Sequence[Path], folder: Path, *, partial: bool = False
-) -> Found:
-    """Match text files below a folder with samples.
+) -> Found | None:
+    """Match text files below a folder with samples; None where none is of a sample, but images are: a note beside maps.
 
     Without `partial` an image without a file has no objects. Raises UserError where no file is of a sample, or several
     are.
@@ -66,6 +68,8 @@ def find_yolo(
             extra.remove(name)
     refuse_duplicates(matched, folder)
     if not matched:
+        if match_files(dataset, SampleIds(ids), files_below(folder, IMAGE_SUFFIXES), folder)[0]:
+            return None
         raise UserError(
             f"'{folder}' holds {len(candidates)} text files, and none is called as a sample of the split: "
             f"{some(extra, 5)}. Expected names such as {ids[0]}.txt"

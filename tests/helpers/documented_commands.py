@@ -69,7 +69,7 @@ def commands_of(line: str) -> Iterator[tuple[str, ...]]:
     >>> list(commands_of("bench list methods | head  # all"))
     [('list', 'methods')]
     """
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer = shlex.shlex(line.replace("\\\n", " "), posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     command: list[str] = []
     for word in [*lexer, ";"]:
