@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -19,6 +21,8 @@ _MARKS = (
 """Byte order marks and what they begin; that of UTF-32 begins as that of UTF-16 does."""
 
 _MAX_SHOWN = 60
+MAX_TEXT = 50_000_000
+"""Bytes of a text file that somebody else wrote: more than any list of files or outlines of an image has."""
 
 
 def read_text(path: Path) -> str:
@@ -27,6 +31,16 @@ def read_text(path: Path) -> str:
     Raises OSError where it cannot be read, and ValueError (UnicodeDecodeError) where it is no such text.
     """
     return decode_text(path.read_bytes())
+
+
+def read_bounded_text(path: Path, most: int = MAX_TEXT) -> str:
+    """As `read_text`. Raises UserError for a file of more bytes, and for one that cannot be read or is no text."""
+    try:
+        if path.stat().st_size > most:
+            raise UserError(f"{path}: has {path.stat().st_size} bytes; at most {most} are read")
+        return read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error
 
 
 def decode_text(content: bytes) -> str:

@@ -16,14 +16,13 @@ from ..data.importing.outlines import MAX_POINTS, polygon
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.rle import short
 from ..io.listing import files_below
-from ..io.text_files import read_text
+from ..io.text_files import read_bounded_text
 from ..text import some
 from ..types import Dataset, DatasetInfo, Object, Prediction, PredictionSource, UserError
 from .coco_results import image_size
 from .matching import Found, SampleIds, extra_warnings, match_files, refuse_duplicates
 from .other_splits import of_other_splits
 
-_MAX_TEXT = 50_000_000
 _FARTHEST = 1.5
 """Parts of the size that a point may lie outside of the image."""
 
@@ -45,7 +44,7 @@ class YoloResults:
         if self.path is None:
             return Prediction(objects=())
         size, labels = image_size(dataset, self.sample_id), labels_in_order(dataset.info)
-        lines = enumerate(_text(self.path).splitlines(), 1)
+        lines = enumerate(read_bounded_text(self.path).splitlines(), 1)
         found = (_object(line, labels, size, f"{self.path}, line {number}") for number, line in lines if line.strip())
         return Prediction(objects=tuple(found))
 
@@ -118,12 +117,3 @@ def _object(line: str, labels: Sequence[int], size: tuple[int, int], where: str)
         )
     height, width = size
     return Object(labels[int(values[0])], polygon(np.clip(points, 0, 1) * (width, height), size, where), score)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_TEXT:
-            raise UserError(f"{path}: has {path.stat().st_size} bytes; at most {_MAX_TEXT} are read")
-        return read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error

@@ -17,7 +17,7 @@ from ...io.images.masks import refuse_inks
 from ...io.images.read import palette_color, read_array
 from ...io.images.rle import short
 from ...io.listing import files_below
-from ...io.text_files import read_text
+from ...io.text_files import read_bounded_text
 from ...text import some
 from ...types import Array, UserError
 from ..own_folder.masks import color_runs
@@ -33,7 +33,6 @@ NAMES = (
 )
 """Classes of the challenge itself, where a folder brings no names of its own."""
 _SPLITS = ("train", "val", "test")
-_MAX_TEXT = 50_000_000
 _MAX_DEPTH = 5
 _VOID = 255
 
@@ -122,7 +121,7 @@ class Voc:
             path = self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
             if not path.is_file():
                 continue
-            for name in _text(path).split("\n"):
+            for name in read_bounded_text(path).split("\n"):
                 if name.strip() and found.setdefault(name.strip(), split) != split:
                     raise UserError(f"{path}: names '{short(name.strip())}', which {found[name.strip()]}.txt names too")
         return found
@@ -186,7 +185,7 @@ def _objects(path: Path, shape: tuple[int, ...]) -> Array:
 def _label_map(path: Path) -> dict[str, Color]:
     """Colours by names, of lines such as `cat:64,0,0::`."""
     colors: dict[str, Color] = {}
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(read_bounded_text(path).split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(":")
@@ -200,12 +199,3 @@ def _label_map(path: Path) -> dict[str, Color]:
     if not colors:
         raise UserError(f"{path}: names no class; expected lines NAME:RED,GREEN,BLUE:parts:actions")
     return colors
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_TEXT:
-            raise UserError(f"{path}: has {path.stat().st_size} bytes; at most {_MAX_TEXT} are read")
-        return read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error

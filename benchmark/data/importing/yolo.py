@@ -15,7 +15,7 @@ import numpy as np
 
 from ...io.images.rle import short
 from ...io.listing import files_below
-from ...io.text_files import read_text
+from ...io.text_files import read_bounded_text, read_text
 from ...io.yaml import Limits, read_yaml
 from ...text import some
 from ...types import UserError
@@ -25,7 +25,7 @@ from .pictures import stored_size, upright
 from .places import Places, pictures_below
 
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
-_MAX_YAML, _MAX_TEXT = 1_000_000, 50_000_000
+_MAX_YAML = 1_000_000
 _FARTHEST = 1.5
 """Parts of the size that a point may lie outside of the picture."""
 
@@ -64,7 +64,7 @@ class Yolo:
     categories: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
     def __post_init__(self) -> None:
-        content = read_yaml(_text(self.file, _MAX_YAML), self.file, Limits(text=20_000))
+        content = read_yaml(read_bounded_text(self.file, _MAX_YAML), self.file, Limits(text=20_000))
         if not isinstance(content, dict):
             raise UserError(f"{self.file}: is no mapping; expected names, train and val")
         self._content: Mapping[str, Any] = content
@@ -98,7 +98,7 @@ class Yolo:
 
     def _shapes(self, path: Path, size: Size) -> list[Shape]:
         shapes = []
-        for number, line in enumerate(_text(path, _MAX_TEXT).splitlines(), 1):
+        for number, line in enumerate(read_bounded_text(path).splitlines(), 1):
             where = f"{path}, line {number}"
             words = line.split()
             if not words:
@@ -151,7 +151,7 @@ class Yolo:
             if place.is_dir():
                 found.update(dict.fromkeys(path.resolve() for path in pictures_below(place)))
                 continue
-            for number, line in enumerate(_text(place, _MAX_TEXT).splitlines(), 1):
+            for number, line in enumerate(read_bounded_text(place).splitlines(), 1):
                 if line.strip():
                     here = f"{place}, line {number}"
                     picture = self.places.named(line.strip(), place.parent, here)
@@ -188,12 +188,3 @@ def _label_file(picture: Path) -> Path:
     if places:
         parts[places[-1]] = "labels"
     return Path(*parts).with_suffix(".txt")
-
-
-def _text(path: Path, most: int) -> str:
-    try:
-        if path.stat().st_size > most:
-            raise UserError(f"{path}: has {path.stat().st_size} bytes; at most {most} are read")
-        return read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error
