@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 # Tests run side by side, and so do the commands they start: one thread each is quickest. Before NumPy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 
 from commands import Run
@@ -27,6 +28,10 @@ from synthetic_roots import write_hearts, write_stacks
 if TYPE_CHECKING:
     from diagnosed_cases import Case
     from segbench.report.build import ReportSummary
+
+# No example has to be quick: a machine may be busy. What CI's profile sets besides stays.
+hypothesis.settings.register_profile("patient", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a shell's background job. Processes that tests start would not hear their Ctrl-C.

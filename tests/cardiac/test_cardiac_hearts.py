@@ -343,7 +343,7 @@ def test_settings_out_of_range_are_errors(setting: dict[str, Any]) -> None:
         Detection(**setting)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 60)), min_size=1, max_size=25))
 def test_any_sequence_gives_numbers_or_none(areas: Sequence[int | None]) -> None:
     """Missing frames, empty masks, any areas: extrema are inside, in turn, and everything is plain JSON."""
@@ -362,7 +362,7 @@ def test_any_sequence_gives_numbers_or_none(areas: Sequence[int | None]) -> None
     assert (found.heart_rate_bpm is None) == (max(len(found.diastoles), len(found.systoles)) < 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_shape_is_that_of_the_pixels_for_any_mask(seed: int, rare: bool) -> None:
     random = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ def by_change(mask: Bool, seed: tuple[int, ...] = (1, 2), radii: tuple[int, ...]
     return {(c.kind, c.radius_px): c for c in changed_masks(mask, seed, radii)}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_erosion_and_dilation_are_those_by_a_disc(seed: int) -> None:
     """Against OpenCV's morphology with a disc as structuring element, masks at the picture's edge included."""

@@ -142,7 +142,7 @@ def test_cityscapes_own_rules_by_the_official_functions() -> None:
 Labels = hnp.arrays(np.uint8, (3, 4, 5), elements=st.sampled_from([0, 1, 2, VOID]))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(Labels, hnp.arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 3)))
 def test_laws(truth: Array, predicted: Array) -> None:
     """Micro is between the classes; with one image its pool is its own; absent classes only move the mean down."""

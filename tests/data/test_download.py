@@ -89,7 +89,7 @@ def test_attempts_that_bring_nothing_new_come_to_an_end(server: Server, tmp_path
     assert part_of(tmp_path / "data.bin").read_bytes() == CONTENT[:80_000]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(0, 3000), max_size=6),
     ranges=st.booleans(),

@@ -193,7 +193,7 @@ def _random(ids: list[int], seed: int = 0) -> Evaluator:
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(range(9)), st.integers(0, 9), st.integers(0, 9))
 def test_any_shards_in_any_order_are_one_pass(order: list[int], first: int, second: int) -> None:
     low, high = sorted((first, second))

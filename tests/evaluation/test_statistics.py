@@ -47,7 +47,7 @@ def test_every_metric_obeys_the_laws(name: str, stacks: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(order=st.permutations(range(6)), cut=st.integers(0, 6))
 def test_any_sharding_and_order_gives_the_same_bytes(order: list[int], cut: int) -> None:
     random = np.random.default_rng(5)

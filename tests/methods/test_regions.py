@@ -24,7 +24,7 @@ from segbench.methods.watershed_lines import borders, flood, merge_heights, vall
 from segbench.metrics.partition import true_segments
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.booleans(),

@@ -32,7 +32,7 @@ Masks = hnp.arrays(np.uint8, (9, 11), elements=st.integers(0, 1))
 Maps = hnp.arrays(np.uint8, (7, 8), elements=st.integers(0, 3))
 MapsWithVoid = hnp.arrays(np.uint8, (7, 8), elements=st.sampled_from([0, 1, 2, 3, 255]))
 
-laws = settings(max_examples=40, deadline=None)
+laws = settings(max_examples=40)
 
 
 def _measure(truth: Any, predicted: Any, info: DatasetInfo = BINARY, name: str = "a") -> Statistic:

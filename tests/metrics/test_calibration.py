@@ -221,7 +221,7 @@ def test_wrong_probabilities_are_refused() -> None:
             measured(truth, wrong, BINARY)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 2**16), min_size=2, max_size=5, unique=True))
 def test_pooled_histograms_are_those_of_all_pixels(seeds: list[int]) -> None:
     pairs = [binary(seed, (5, 9)) for seed in seeds]
@@ -307,7 +307,7 @@ def _one_by_one(truth: Array, labels: Array, values: Array, info: DatasetInfo) -
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.int64])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_every_sum_is_that_of_pixels_one_by_one_bit_for_bit(kind: type[np.integer], data: st.DataObject) -> None:
     """Of maps with void, borders, classes that are not there, single pixels, and whatever lies in memory how."""
@@ -327,7 +327,7 @@ def test_every_sum_is_that_of_pixels_one_by_one_bit_for_bit(kind: type[np.intege
     assert {(place, number): row for place, number, *row in rows} == _one_by_one(truth, labels, values, MANY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     hnp.arrays(
         np.float32, st.tuples(st.integers(1, 300), st.integers(1, 5), st.integers(1, 6)), elements=st.integers(0, 3)

@@ -85,7 +85,7 @@ def by_definition(truth: Array, found: Array, label: int) -> dict[str, float]:
     return {"cldice": cldice, "topology_precision": precision, "topology_sensitivity": sensitivity}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.booleans())
 def test_an_image_has_the_clDice_of_the_paper(seed: int, height: int, width: int, void: bool) -> None:  # noqa: N802
     pair = ridges(seed, shape=(height, width), void=void)
@@ -184,7 +184,7 @@ def test_what_is_predicted_on_void_changes_nothing() -> None:
     assert scores((truth, found)) == scores((truth, other))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9), st.floats(0, 2.5))
 def test_a_skeleton_hangs_together_as_its_mask_does(seed: int, part: float, sigma: float) -> None:
     """As many pieces and holes, each in its piece; no pixel outside; and the same in any image that holds the mask."""
@@ -207,7 +207,7 @@ def test_every_small_mask_has_the_skeleton_of_scikit_image() -> None:
         assert np.array_equal(skeleton(mask), mask)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0, 3), st.integers(1, 300), st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_classes_that_lie_beside_each_other_are_thinned_each_by_itself(
     seed: int, sigma: float, classes: int, shape: tuple[int, int]

@@ -233,7 +233,7 @@ def test_laws(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 3), min_size=6, max_size=6), st.booleans())
 def test_resampling_equals_scoring_repeated_samples(seed: int, weights: list[int], ties: bool) -> None:
     statistics = _measured(random_pairs(seed, 6, classes=2, most=6, ties=ties, size=(24, 32)))

@@ -69,7 +69,7 @@ def test_every_path_counts_exactly(kind: str, most: int, dtypes: tuple[str, str]
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(st.data())
 def test_any_labels_are_counted(data: st.DataObject) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=40))

@@ -61,7 +61,7 @@ def _cells(seed: int, shape: tuple[int, int], cells: int) -> NDArray[np.int32]:
     return np.where(held[nearest], nearest, 0).astype(np.int32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 24), st.integers(1, 9), st.booleans())
 def test_as_many_pairs_match_as_an_assignment_finds(seed: int, side: int, cells: int, halves: bool) -> None:
     truth = _cells(seed, (side, 20), cells)

@@ -187,7 +187,7 @@ def test_the_dataset_conforms_with_these_families() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", [IIOU, AP], ids=lambda m: m.name)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=Seeds, order=st.permutations(range(10)))
 def test_the_numbers_of_the_objects_mean_nothing(metric: Metric, seed: int, order: list[int]) -> None:
     sample, labels, objects = make_scene(seed)
@@ -200,7 +200,7 @@ def test_the_numbers_of_the_objects_mean_nothing(metric: Metric, seed: int, orde
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(Seeds)
 def test_truth_as_prediction_scores_1(seed: int) -> None:
     sample, _, _ = make_scene(seed)
@@ -214,7 +214,7 @@ def test_truth_as_prediction_scores_1(seed: int) -> None:
     assert math.isnan(AP.compute([AP.measure(sample, Prediction(objects=objects), INFO)], INFO)["ap"]) == (not scored)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(Seeds)
 def test_a_prediction_on_void_changes_no_iiou(seed: int) -> None:
     sample, prediction, _ = make_scene(seed)
@@ -229,7 +229,7 @@ def test_a_prediction_on_void_changes_no_iiou(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", [IIOU, AP], ids=lambda m: m.name)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=Seeds, drawn=st.lists(st.integers(0, 3), min_size=4, max_size=4))
 def test_a_resample_is_the_score_of_the_repeated_samples(metric: Metric, seed: int, drawn: list[int]) -> None:
     statistics = _statistics(metric, make_scenes(seed % 10**6))

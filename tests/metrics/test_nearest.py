@@ -22,7 +22,7 @@ def _sorted(points: list[tuple[int, int]]) -> Array:
     return np.array(sorted(points), np.int64).reshape(-1, 2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(Points, Points, st.tuples(st.integers(0, 2000), st.integers(0, 5000)))
 def test_equal_to_all_pairs_bit_for_bit(
     points: list[tuple[int, int]], others: list[tuple[int, int]], far: Array

@@ -70,7 +70,7 @@ def test_a_perfect_prediction_scores_1_where_defined(metric: Metric, info: Datas
 
 
 @FAMILY
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_a_void_pixel_never_changes_anything(metric: Metric, info: DatasetInfo, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def _bytes(scores: dict[str, float]) -> bytes:
 
 
 @FAMILY
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(drawn=st.lists(st.integers(0, 4), min_size=1, max_size=8))
 def test_drawing_a_sample_twice_counts_it_twice(metric: Metric, info: DatasetInfo, drawn: list[int]) -> None:
     measured = [metric.measure(*pair, info) for pair in _pairs(info, 5)]
@@ -105,7 +105,7 @@ SMALL = replace(
 
 
 @pytest.mark.parametrize("metric", [family for family, _ in FAMILIES], ids=lambda metric: metric.name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(truth=Maps, predicted=Maps, order=st.permutations(range(4)))
 def test_relabelling_classes_permutes_the_table(metric: Metric, truth: Any, predicted: Any, order: list[int]) -> None:
     before = metric.per_class([_measure(metric, SMALL, truth, predicted)], SMALL)
@@ -135,7 +135,7 @@ def test_pooled_scores_equal_counting_class_by_class(truth: Any, predicted: Any)
     assert scores["fwiou"] == pytest.approx(weighted, abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(order=st.permutations(range(6)), cuts=st.tuples(st.integers(0, 6), st.integers(0, 6)))
 def test_merging_is_associative_and_commutative(order: list[int], cuts: tuple[int, int]) -> None:
     metric, info = CityscapesOverlap(), Cityscapes.info

@@ -112,7 +112,7 @@ def _same_partition(first: Any, second: Any) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.booleans()))
 def test_thinning_equals_the_queue_definition(proposal: Any) -> None:
     assert _same_partition(thin_borders(proposal), _queue_thinning(proposal))
@@ -124,7 +124,7 @@ def test_thinning_of_wide_borders_equals_the_queue_definition(share: float) -> N
     assert _same_partition(thin_borders(proposal), _queue_thinning(proposal))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(hnp.arrays(bool, (9, 11), elements=st.booleans()))
 def test_truth_as_prediction_scores_1(truth: Any) -> None:
     counts = slice_counts(truth, truth.astype(np.float32))[0]

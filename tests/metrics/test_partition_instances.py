@@ -60,7 +60,7 @@ def test_scores_equal_scikit_image(seed: int) -> None:
     assert found == pytest.approx(expected, abs=1e-12, rel=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(1, 6))
 def test_noise_scores_as_in_scikit_image(seed: int, rows: int, labels: int) -> None:
     random = np.random.default_rng(seed)

@@ -62,7 +62,7 @@ def by_sklearn(pairs: Sequence[Pair], quantised: bool = True) -> dict[str, float
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 2**32), min_size=1, max_size=4),
     st.sampled_from([0, 1, 3, 255]),
@@ -92,7 +92,7 @@ def test_images_of_8_bits_lose_nothing() -> None:
     assert scores(*pairs) == pytest.approx(by_sklearn(pairs, quantised=False), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.floats(0, 1, width=32), st.floats(0, 1, width=32))
 def test_levels_rise_with_probabilities_and_hold_what_is_near(one: float, other: float) -> None:
     low, high = sorted((one, other))

@@ -79,7 +79,7 @@ def expected(pairs: Sequence[Pair], label: int) -> dict[str, float]:
 
 
 @pytest.mark.filterwarnings("ignore:.*(single label|y_pred contains classes).*")
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2**32), st.sampled_from([(0,), (1,), (0, 1)])), min_size=1, max_size=4))
 def test_a_binary_dataset_has_the_scores_of_its_foreground(drawings: list[tuple[int, tuple[int, ...]]]) -> None:
     pairs = [drawn(seed, labels, (3, 4)) for seed, labels in drawings]

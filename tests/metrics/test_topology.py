@@ -96,7 +96,7 @@ def by_definition(truth: Array, found: Array, label: int = 1) -> dict[str, float
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 12), st.floats(0, 1), st.integers(1, 12))
 def test_pieces_and_holes_are_those_of_a_flood_fill(seed: int, height: int, width: int, part: float, side: int) -> None:
     random = np.random.default_rng(seed)

@@ -137,14 +137,14 @@ def by_ranks(mask: Array) -> list[int]:
     return [len(cells[k]) - ranks[k] - ranks[k + 1] for k in range(3)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.floats(0.2, 0.9), st.tuples(*[st.integers(1, 5)] * 3))
 def test_numbers_are_the_ranks_of_homology(seed: int, part: float, shape: tuple[int, int, int]) -> None:
     mask = np.random.default_rng(seed).random(shape) < part
     assert list(betti_numbers_of_volume(mask)) == by_ranks(mask)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9), st.floats(0, 2))
 def test_the_euler_characteristic_is_that_of_scikit_image(seed: int, part: float, sigma: float) -> None:
     field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(9, 14, 12)), sigma)
@@ -155,7 +155,7 @@ def test_the_euler_characteristic_is_that_of_scikit_image(seed: int, part: float
     assert pieces - tunnels + cavities == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.floats(0.1, 0.9))
 def test_a_volume_of_one_slice_is_an_image(seed: int, part: float) -> None:
     mask = np.random.default_rng(seed).random((12, 15)) < part

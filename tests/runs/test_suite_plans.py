@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from suite_files import write_suite_file
 
@@ -98,7 +98,7 @@ def test_a_faulty_file_is_refused_with_its_key(text: str, expected: str) -> None
 
 
 @pytest.mark.slow
-@settings(deadline=None)  # the first example imports
+# the first example imports
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=20))
 def test_any_value_for_any_key_is_a_user_error_or_a_plan(value: Any) -> None:
     for key in ("datasets", "methods", "seeds", "folds", "train_fractions", "exclude", "settings", "preset"):
