@@ -6,36 +6,21 @@ Names that leave the folder, links, devices, too many members and too many bytes
 from __future__ import annotations
 
 import errno
-import lzma
 import re
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ...io.archive_errors import DAMAGED
 from ...types import UserError
 from .disk import disk_error
 from .fetch import CHUNK
 
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # a way of compression that Python does not know
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _LONGEST_HEADER = 1 << 20
@@ -78,7 +63,7 @@ def reading(archive: Path) -> Iterator[None]:
     """Every way in which an archive can be broken is raised as one UserError, and disk errors as what they are."""
     try:
         yield
-    except _BROKEN as error:
+    except DAMAGED as error:
         raise _broken(archive, error) from error
     except OSError as error:
         # gzip's own check fails without a number; with one the disk refuses.

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...io.archive_errors import DAMAGED
 from ...io.images.rle import CheckedRLE, check_rle, decode_rle, encode_rle
 from ...types import Array, Float64, UserError
 from .beside import Beside
@@ -93,7 +94,7 @@ def holds_rois(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(".roi") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
+    except (OSError, *DAMAGED):
         return False
 
 
@@ -116,7 +117,7 @@ def members(path: Path) -> list[tuple[str, bytes]]:
                 with archive.open(info) as member:
                     found.append((where, _bounded(member.read(_MAX_BYTES + 1), where)))
             return found
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, *DAMAGED) as error:
         raise UserError(f"{path}: cannot be read ({error}); expected ROIs of ImageJ") from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import UserError
+from ...io.archive_errors import DAMAGED
 from ...io.images.limits import TRUST_LARGE
 from ...io.text_files import parse_json
 from ...runs.devices import out_of_memory
@@ -69,7 +70,9 @@ def torch_kind(path: Path) -> TorchKind:
             if "archive_format" in names and any(name.startswith("models/") for name in names):
                 _refuse_pickles(path, archive)
                 return "exported program"
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+    except MemoryError:
+        raise
+    except (OSError, *DAMAGED) as error:
         raise UserError(f"{path}: is damaged ({error}). Write it again.") from None
     if "data.pkl" in names:
         what = (

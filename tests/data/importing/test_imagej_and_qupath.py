@@ -16,7 +16,7 @@ from PIL import Image
 from places import ROOT
 from segbench.commands.import_data import ImportRequest, import_data
 from segbench.data.importing.documents import ImportedData
-from segbench.data.importing.imagej import read_roi
+from segbench.data.importing.imagej import members, read_roi
 from segbench.datasets.folder import Folder
 from segbench.errors import UserError
 from segbench.io.images.rle import decode_rle
@@ -206,3 +206,19 @@ def test_two_files_of_one_picture_are_refused(tmp_path: Path) -> None:
         geojson(source / name, feature({"type": "Polygon", "coordinates": [SQUARE]}))
     with pytest.raises(UserError, match=r"is of the picture 'a\.png', and so is"):
         imported(source, tmp_path / "mine")
+
+
+def test_no_byte_of_an_archive_of_rois_does_more_than_be_refused(tmp_path: Path) -> None:
+    """Every byte of a sound one, changed in turn: lengths, ways of compression, and what is compressed."""
+    path, refused = tmp_path / "RoiSet.zip", 0
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cell.roi", roi() + bytes(range(256)))
+    data = path.read_bytes()
+    for place in range(len(data)):
+        for value in (0, 127, 255):
+            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            try:
+                members(path)
+            except UserError:
+                refused += 1
+    assert 0 < refused < 3 * len(data)
